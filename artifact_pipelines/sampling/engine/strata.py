@@ -13,10 +13,11 @@ import numpy.typing as npt
 import polars as pl
 
 from artifact_pipelines.core.exceptions import InvalidArgumentError
+from artifact_pipelines.sampling.arithmetic.elementary import Numbers
 from artifact_pipelines.sampling.arithmetic.exact_sums import ExactSums
 from artifact_pipelines.sampling.engine.choice import ORDINAL
 from artifact_pipelines.sampling.engine.labels import labels
-from artifact_pipelines.sampling.engine.rows import Batch, Rows
+from artifact_pipelines.sampling.engine.rows import Batch, Ordinals, Rows
 from artifact_pipelines.sampling.engine.sizes import finite_values_of
 from artifact_pipelines.sampling.engine.smallest import share_to_keep
 from artifact_pipelines.tabular.frame_chunks import take_rows
@@ -54,7 +55,7 @@ class Strata:
 
     Attributes:
         table: One row for each stratum: the values that define it, its label as `stratum`, and its number of rows.
-        near: Rows with small numbers: the values of their stratum, their numbers and positions.
+        near: Rows with small numbers by position: the index of their stratum, their numbers and positions.
     """
 
     rows: Rows
@@ -78,20 +79,19 @@ class Strata:
         Args:
             wanted: n_h of each stratum, at most N_h.
         """
-        indexed = self.table.with_columns(pl.Series("wanted", wanted, dtype=pl.Int64)).with_row_index(_INDEX)
-        found, share = _first(self._joined(self.near, indexed)), 1.0
-        while (lacking := _lacking(found, indexed)).height:
-            bounds = _bounds(lacking, share)
-            again = [_first(part) for part in self.rows.map(lambda batch, b=bounds: self._below(batch, b))]  # type: ignore[misc]
-            others = found.join(lacking, on=_INDEX, how="anti")
-            found, share = pl.concat([others, _first(pl.concat(again))]), share * _WIDER
+        needed = np.array(wanted, np.int64)
+        found, share = _first(self.near, needed), 1.0
+        while len(lacking := np.flatnonzero(_counts(found, needed) < needed)):
+            bounds = self._bounds(lacking, needed, share)
+            again = [_first(part, needed) for part in self.rows.map(lambda batch, b=bounds: self._below(batch, b))]  # type: ignore[misc]
+            others = found.filter(~pl.col(_INDEX).is_in(lacking))
+            found, share = pl.concat([others, _first(pl.concat(again), needed)]), share * _WIDER
         return found.select(ORDINAL, _INDEX).sort(ORDINAL)
 
     def index_of_rows(self) -> npt.NDArray[Any]:
         """Return the index of each row's stratum, with as few bytes as they fit in."""
-        indexed, kind = self.table.with_row_index(_INDEX), np.min_scalar_type(self.table.height)
-        parts = self.rows.map(lambda batch: self._joined(self.by(batch), indexed)[_INDEX].to_numpy().astype(kind))
-        return np.concatenate(list(parts))
+        indexed, kind = _indexed(self.table), np.min_scalar_type(self.table.height)
+        return np.concatenate(list(self.rows.map(lambda batch: _index_of(self.by(batch), indexed).astype(kind))))
 
     def rows_at(self, index: npt.NDArray[Any], number: int, seed: int) -> Rows:
         """Return the rows of one stratum, with the numbers of a seed.
@@ -104,11 +104,11 @@ class Strata:
 
     def sums(self, column: str) -> tuple[ExactSums, ExactSums]:
         """Return the sums and the sums of squares of a column in each stratum."""
-        indexed = self.table.with_row_index(_INDEX)
+        indexed = _indexed(self.table)
 
         def measure(batch: Batch) -> tuple[ExactSums, ExactSums]:
             sums, squares = ExactSums(indexed.height), ExactSums(indexed.height)
-            group = self._joined(self.by(batch), indexed)[_INDEX].to_numpy().astype(np.intp)
+            group = _index_of(self.by(batch), indexed).astype(np.intp)
             values = finite_values_of(batch, column, "variable")
             sums.add(values, group)
             squares.add_squares(values, group)
@@ -121,13 +121,17 @@ class Strata:
         return totals
 
     def _below(self, batch: Batch, bounds: pl.DataFrame) -> pl.DataFrame:
-        joined = self._joined(_numbered(self.by(batch), batch), bounds)
-        return joined.filter(pl.col(_NUMBER) <= pl.col("bound")).drop("bound")
+        numbered = _named(self.by(batch)).with_columns(
+            pl.Series(_NUMBER, batch.numbers), pl.Series(ORDINAL, batch.ordinals)
+        )
+        joined = _joined(numbered, bounds)
+        return joined.filter(pl.col(_NUMBER) <= pl.col("bound")).select(_INDEX, _NUMBER, ORDINAL)
 
-    def _joined(self, frame: pl.DataFrame, indexed: pl.DataFrame) -> pl.DataFrame:
-        keys = [name for name in self.table.columns if name not in (LABEL, _SIZE)]
-        renamed = frame.rename(dict(zip(frame.columns, keys, strict=False)))
-        return renamed.join(indexed.drop(LABEL), on=keys, nulls_equal=True, maintain_order="left")
+    def _bounds(self, lacking: npt.NDArray[np.intp], wanted: npt.NDArray[np.int64], share: float) -> pl.DataFrame:
+        """Return some strata with the largest number that is kept of each."""
+        shares = [min(1.0, share * share_to_keep(int(wanted[index]), self.sizes[index])) for index in lacking]
+        last = [2**64 - 1 if one == 1 else int(2.0**64 * one) for one in shares]
+        return _indexed(self.table)[lacking].with_columns(pl.Series("bound", last, dtype=pl.UInt64))
 
 
 def find_strata(rows: Rows, by: By, n: int) -> Strata:
@@ -141,27 +145,43 @@ def find_strata(rows: Rows, by: By, n: int) -> Strata:
     """
     last = np.uint64(min(2.0**64 * min(1.0, _MARGIN * share_to_keep(n, rows.count)), 2.0**64 - 2048))
 
-    def measure(batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame]:
-        values = by(batch)
-        values = values.rename({name: f"s{number}" for number, name in enumerate(values.columns)})
+    def measure(batch: Batch) -> tuple[pl.DataFrame, pl.DataFrame, Numbers, Ordinals]:
+        values = _named(by(batch))
         near = np.flatnonzero(batch.numbers <= last)
-        kept = take_rows(values, near).with_columns(
-            pl.Series(_NUMBER, batch.numbers[near]), pl.Series(ORDINAL, batch.ordinals[near])
-        )
-        return _counted(values), kept
+        return _counted(values), take_rows(values, near), batch.numbers[near], batch.ordinals[near]
 
     counts: list[pl.DataFrame] = []
-    near: list[pl.DataFrame] = []
-    for count, kept in rows.map(measure):
-        counts.append(count)
-        near.append(kept)
+    near: list[tuple[pl.DataFrame, Numbers, Ordinals]] = []
+    for found in rows.map(measure):
+        counts.append(found[0])
+        near.append(found[1:])
         if len(counts) == _AT_ONCE:
             counts = [_added(counts)]
-    return Strata(rows, by, _labelled(_added(counts)), pl.concat(near))
+    table = _labelled(_added(counts))
+    values, numbers, ordinals = zip(*near, strict=True)
+    index = _index_of(pl.concat(values), _indexed(table))
+    kept = {_INDEX: index, _NUMBER: np.concatenate(numbers), ORDINAL: np.concatenate(ordinals)}
+    return Strata(rows, by, table, pl.DataFrame(kept))
 
 
-def _numbered(values: pl.DataFrame, batch: Batch) -> pl.DataFrame:
-    return values.with_columns(pl.Series(_NUMBER, batch.numbers), pl.Series(ORDINAL, batch.ordinals))
+def _named(values: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns that define strata with names that are no others."""
+    return values.rename({name: f"s{number}" for number, name in enumerate(values.columns)})
+
+
+def _indexed(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the values that define strata, after their index."""
+    return table.drop(LABEL, _SIZE).with_row_index(_INDEX)
+
+
+def _joined(values: pl.DataFrame, indexed: pl.DataFrame) -> pl.DataFrame:
+    keys = [name for name in values.columns if name in indexed.columns]
+    return values.join(indexed, on=keys, nulls_equal=True, maintain_order="left")
+
+
+def _index_of(values: pl.DataFrame, indexed: pl.DataFrame) -> npt.NDArray[np.uint32]:
+    """Return the index of the stratum of each row."""
+    return _joined(_named(values), indexed)[_INDEX].to_numpy()
 
 
 def _counted(values: pl.DataFrame) -> pl.DataFrame:
@@ -182,24 +202,13 @@ def _labelled(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(labels(table.select(pl.exclude(_SIZE))).alias(LABEL)).sort(LABEL, nulls_last=True)
 
 
-def _first(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the wanted number of rows of each stratum, by number and position."""
-    ranked = frame.select(_INDEX, "wanted", _NUMBER, ORDINAL).sort(_INDEX, _NUMBER, ORDINAL)
-    return ranked.filter(pl.int_range(pl.len()).over(_INDEX) < pl.col("wanted"))
+def _first(near: pl.DataFrame, wanted: npt.NDArray[np.int64]) -> pl.DataFrame:
+    """Return the wanted number of rows of each stratum, by number and position, in the order of `near`."""
+    index, counts = near[_INDEX].to_numpy(), _counts(near, wanted)
+    order = np.lexsort((near[_NUMBER].to_numpy(), index))
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return near[np.sort(order[rank < wanted[index[order]]])]
 
 
-def _lacking(found: pl.DataFrame, indexed: pl.DataFrame) -> pl.DataFrame:
-    """Return the strata of which not enough rows were kept."""
-    counts = found.group_by(_INDEX).len("kept")
-    joined = indexed.join(counts, on=_INDEX, how="left").filter(pl.col("kept").fill_null(0) < pl.col("wanted"))
-    return joined.drop("kept")
-
-
-def _bounds(lacking: pl.DataFrame, share: float) -> pl.DataFrame:
-    """Return the strata with the largest number that is kept of each."""
-    shares = [
-        min(1.0, share * share_to_keep(wanted, size))
-        for wanted, size in zip(lacking["wanted"], lacking[_SIZE], strict=True)
-    ]
-    last = [2**64 - 1 if one == 1 else int(2.0**64 * one) for one in shares]
-    return lacking.with_columns(pl.Series("bound", last, dtype=pl.UInt64))
+def _counts(near: pl.DataFrame, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return np.bincount(near[_INDEX].to_numpy(), minlength=len(wanted))
