@@ -61,7 +61,9 @@ def take_rows(frame: pl.DataFrame, rows: Rows) -> pl.DataFrame:
     """
     taken = frame[rows]
     texts = [name for name, kind in frame.schema.items() if kind.is_nested() or kind in (pl.String, pl.Binary)]
-    return taken.with_columns(_copied(taken.select(texts))) if texts else taken
+    for column in _copied(taken[texts]) if texts else ():
+        taken.replace_column(taken.get_column_index(column.name), column)
+    return taken
 
 
 def detach_lists(frame: pl.DataFrame) -> pl.DataFrame:

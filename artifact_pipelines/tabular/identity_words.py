@@ -127,10 +127,12 @@ def _integers(texts: pl.Series) -> pl.Series:
     integers = texts.cast(pl.Int64, strict=False)
     if integers.null_count() == integers.len():
         return integers
-    values, digits = integers.fill_null(0).to_numpy(), lengths.fill_null(0).to_numpy()
+    values, digits = (
+        one.fill_null(0).to_numpy() if one.null_count() else one.to_numpy() for one in (integers, lengths)
+    )
     if (is_negative := values < 0).any():
         digits, values = digits - is_negative, np.abs(values)
-    is_usual = values.view(np.uint64) >= _LEAST_OF_DIGITS[np.minimum(digits, _LONGEST_INTEGER)]
+    is_usual = values.view(np.uint64) >= _LEAST_OF_DIGITS.take(np.minimum(digits, _LONGEST_INTEGER))
     return integers if is_usual.all() else integers.set(pl.Series(~is_usual), None)
 
 

@@ -1,4 +1,4 @@
-"""Sizes and weights by which rows were chosen are not read again, and are those of the table to the last bit."""
+"""Sizes, weights and keys by which rows were chosen are not read again, and are those of the table to the last bit."""
 
 import decimal
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ import polars.testing
 import pytest
 
 from artifact_pipelines.sampling import draw
+from artifact_pipelines.sampling.drawing import Sample
+from artifact_pipelines.sampling.engine import population, smallest
 from artifact_pipelines.sampling.engine.population import Population
 
 DESIGNS = [{"design": "pps", "size": "size", "n": 40}, {"design": "weighted", "weight": "size", "n": 40}]
@@ -48,15 +50,38 @@ def test_sizes_are_read_once_unless_floats_round_them(
     fields: dict[str, Any], sizes: pl.Series, again: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sample = draw(_table(sizes), fields)
-    read, was_read = Population.read, []
+    assert _columns_read(sample, monkeypatch) == again
+
+
+@pytest.mark.parametrize(("most_bytes", "again"), [(smallest._MOST_KNOWN_BYTES, ["size"]), (10, ["key", "size"])])
+@pytest.mark.parametrize("kind", [pl.String, pl.Categorical, pl.Binary, pl.Int16, pl.Decimal(20, 2)])
+def test_keys_are_read_once_unless_they_are_large(
+    kind: pl.DataType, most_bytes: int, again: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smallest, "_MOST_KNOWN_BYTES", most_bytes)
+    monkeypatch.setattr(population, "_SLICE_ROWS", 200)
+    key = pl.Series("key", range(1000)).cast(pl.String).cast(kind)
+    table = _table(pl.Series(SIZES)).with_columns(key)
+    sample = draw(table, {"n": 40, "columns": ["size", "key"]}, "key")
+    rows = sample.rows.collect()
+    assert rows.height == 40
+    expected = table.select("size", "key")[sample.choice.ordinals()]
+    polars.testing.assert_frame_equal(rows.select("size", "key"), expected)
+    assert set(_columns_read(sample, monkeypatch)) == set(again)
+
+
+def _columns_read(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the columns of the table that are read with the sample."""
+    read = Population.read
+    was_read: dict[str, None] = {}
 
     def reading(population: Population, number: int, names: Sequence[str]) -> pl.DataFrame:
-        was_read.append(names)
+        was_read.update(dict.fromkeys(names))
         return read(population, number, names)
 
     monkeypatch.setattr(Population, "read", reading)
     sample.rows.collect()
-    assert was_read == [again]
+    return list(was_read)
 
 
 @pytest.mark.parametrize("fields", DESIGNS)

@@ -38,5 +38,5 @@ class SimpleRandom(SizedDesign):
         if drawn > smallest.MOST_POSITIONS:
             keep = smallest.rule_of_smallest_numbers(rows, drawn)
             return choice_by_rule(rows, keep, lambda batch: chosen_rows(batch.ordinals, share), planned=n, notes=notes)
-        chosen = chosen_rows(smallest.smallest_numbers(rows, drawn).ordinals, share)
-        return Choice(chosen, rows.count, planned=n, notes=notes)
+        kept = smallest.smallest_numbers(rows, drawn)
+        return Choice(chosen_rows(kept.ordinals, share), rows.count, planned=n, notes=notes, known=kept.known)

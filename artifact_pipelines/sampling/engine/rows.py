@@ -83,7 +83,7 @@ class Identity:
     def numbers(self, batch: "Batch") -> Numbers:
         """Return the permanent random numbers of the rows of a batch."""
         if self.columns:
-            numbers = batch.with_occurrences(permanent_random_numbers(batch.read(self.columns), self.seed))
+            numbers = batch.with_occurrences(permanent_random_numbers(batch.identifying, self.seed))
         else:
             numbers = numbers_of_positions(batch.ordinals, self._seed_of_table)
         return numbers - np.uint64(self.shift) if self.shift else numbers
@@ -126,6 +126,11 @@ class Batch:
         """Return the positions of the rows in the table."""
         positions = np.arange(self._first, self._stop, dtype=np.int64)
         return positions if self._mask is None else positions[self._mask]
+
+    @functools.cached_property
+    def identifying(self) -> pl.DataFrame:
+        """Return the columns that identify the rows; none if positions do."""
+        return self.read(self._rows.identity.columns)
 
     @functools.cached_property
     def numbers(self) -> Numbers:

@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from artifact_pipelines.sampling.engine.rows import Batch, Mask, Ordinals, Rows
+from artifact_pipelines.tabular.frame_chunks import take_rows
 
 MOST_POSITIONS = 4_000_000  # a position that is kept costs up to 50 bytes
 _OTHER_BITS = np.uint64(48)
 _DEVIATIONS = 6
+_MOST_KNOWN_BYTES = 64 << 20
 _WIDER = 4
 
 Values = npt.NDArray[Any]
@@ -30,10 +33,16 @@ class Kept:
     Attributes:
         values: (kept,) their values.
         ordinals: (kept,) their positions.
+        known: (kept,) the columns that identify them; none if they are large, or positions identify rows.
     """
 
     values: Values
     ordinals: Ordinals
+    known: pl.DataFrame = dataclasses.field(default_factory=pl.DataFrame)
+
+    def at(self, rows: npt.NDArray[np.intp]) -> "Kept":
+        """Return some of the rows."""
+        return Kept(self.values[rows], self.ordinals[rows], self.known[rows] if self.known.width else self.known)
 
 
 def share_to_keep(n: float, population_size: int) -> float:
@@ -43,7 +52,12 @@ def share_to_keep(n: float, population_size: int) -> float:
 
 def smallest_numbers(rows: Rows, n: int) -> Kept:
     """Return the n rows with the smallest permanent random numbers, or all if there are fewer, in order of position."""
-    return smallest(rows, n, lambda batch: batch.numbers, share_to_keep(n, rows.count), 2**64)
+    share = share_to_keep(n, rows.count)
+    while True:
+        kept = _below(rows, n, None if share >= 1 else np.uint64(2.0**64 * share))
+        if len(kept.ordinals) >= n or share >= 1:
+            return first_of(kept, n)
+        share *= _WIDER
 
 
 def rule_of_smallest_numbers(rows: Rows, n: int) -> Callable[[Batch], Mask]:
@@ -68,47 +82,37 @@ def rule_of_smallest_numbers(rows: Rows, n: int) -> Callable[[Batch], Mask]:
     return keep
 
 
-def smallest(rows: Rows, n: int, measure: Callable[[Batch], Values], share: float, largest: float) -> Kept:
-    """Return the n rows with the smallest values, or all if there are fewer, in the order of position.
-
-    Args:
-        measure: Returns the values of a batch.
-        share: First guess of the n-th smallest value, as a share of `largest`; it is widened until enough are kept.
-        largest: No value is above it.
-    """
-    while True:
-        kept = _below(rows, measure, None if share >= 1 else largest * share)
-        if len(kept.ordinals) >= n or share >= 1:
-            return first_of(kept, n)
-        share *= _WIDER
-
-
 def first_of(kept: Kept, n: int) -> Kept:
     """Return the n rows with the smallest values, in the order of position; of equal values, those that come first."""
     if len(kept.values) <= n:
         return kept
     if n == 0:
-        return Kept(kept.values[:0], kept.ordinals[:0])
+        return kept.at(np.empty(0, np.intp))
     limit = np.partition(kept.values, n - 1)[n - 1]
     below = kept.values < limit
     ties = np.flatnonzero(kept.values == limit)[: n - int(below.sum())]
     below[ties] = True
-    return Kept(kept.values[below], kept.ordinals[below])
+    return kept.at(np.flatnonzero(below))
 
 
-def _below(rows: Rows, measure: Callable[[Batch], Values], limit: float | None) -> Kept:
+def _below(rows: Rows, n: int, limit: np.uint64 | None) -> Kept:
     def keep(batch: Batch) -> Kept:
-        values = measure(batch)
-        if limit is None:
-            return Kept(values, batch.ordinals)
-        below = np.flatnonzero(values < values.dtype.type(limit))
-        return Kept(values[below], batch.ordinals[below])
+        below = np.arange(len(batch)) if limit is None else np.flatnonzero(batch.numbers < limit)
+        is_small = batch.identifying.estimated_size() * n <= _MOST_KNOWN_BYTES * len(batch)
+        known = take_rows(batch.identifying, below) if is_small else pl.DataFrame()
+        return Kept(batch.numbers[below], batch.ordinals[below], known)
 
     return _joined(list(rows.map(keep)))
 
 
 def _joined(found: Sequence[Kept]) -> Kept:
-    return Kept(np.concatenate([one.values for one in found]), np.concatenate([one.ordinals for one in found]))
+    known = [one.known for one in found]
+    are_all_known = len({frame.width for frame in known}) == 1
+    return Kept(
+        np.concatenate([one.values for one in found]),
+        np.concatenate([one.ordinals for one in found]),
+        pl.concat(known) if are_all_known else pl.DataFrame(),
+    )
 
 
 def _beginning_of_nth(rows: Rows, n: int) -> tuple[np.uint64, int]:
