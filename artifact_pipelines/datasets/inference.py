@@ -17,9 +17,11 @@ from artifact_pipelines.datasets.exceptions import (
     SeveralSheetsError,
     TitleError,
     UnitsError,
+    UnparsableSourceError,
     WrappedRowsError,
     WrongEncodingError,
 )
+from artifact_pipelines.datasets.formats.csv import Csv
 from artifact_pipelines.datasets.interfaces import IFileFormat, RawFile
 from artifact_pipelines.datasets.reading.contract import Contract
 from artifact_pipelines.datasets.registry import ByExtension, choose_format
@@ -107,9 +109,15 @@ def _find_by_guesses(file: RawFile) -> tuple[_Found, Sequence[str]]:
     """Return what a file holds, with options that errors about it suggest, and what was guessed for them."""
     options: dict[str, Any] = {}
     guesses: list[str] = []
+    try:
+        kind: type[IFileFormat] = choose_format(file)
+        first: IFileFormat = ByExtension()
+    except UnparsableSourceError:
+        kind, first = Csv, Csv()
+        guesses.append("The type is a guess, because the name of the file does not say it")
     while True:
         try:
-            return _find(file, choose_format(file)(**options) if options else ByExtension()), guesses
+            return _find(file, kind(**options) if options else first), guesses
         except SourceError as error:
             option = _option(error)
             if option is None or option[0] in options:
@@ -148,7 +156,7 @@ def _find(file: RawFile, file_format: IFileFormat) -> _Found:
             for each in seen:
                 each.add(batch.column(each.field.name))
         given = file_format.model_dump(include={"sheet", "encoding", "header", "rows_at"}, exclude_unset=True)
-        return _Found(_format(file, {**table.read_as, **given}), seen, rows)
+        return _Found(_format(file_format.chosen_for(file), {**table.read_as, **given}), seen, rows)
 
 
 class _Seen:
@@ -192,11 +200,10 @@ def dataset_name(path: pathlib.Path) -> str:
     return words if words[0].isalpha() else f"data_{words}"[:63]
 
 
-def _format(file: RawFile, read_as: Mapping[str, Any]) -> Mapping[str, Any]:
+def _format(chosen: IFileFormat, read_as: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the file's format, with the delimiter, the encoding, the sheet and the place of the header, as found."""
-    chosen = choose_format(file)
     found = {name: read_as[name] for name in _FOUND if read_as.get(name) is not None}
-    return {"type": chosen.tag(), **{name: each for name, each in found.items() if name in chosen.model_fields}}
+    return {"type": chosen.tag(), **{name: each for name, each in found.items() if name in type(chosen).model_fields}}
 
 
 def _type_name(kind: pa.DataType) -> str | None:

@@ -128,6 +128,14 @@ def test_one_file_may_need_several_guesses(tmp_path: pathlib.Path) -> None:
     assert "# Line 4 is taken for a part of the header" in text
 
 
+@pytest.mark.parametrize("name", ["sales.txt", "sales", "sales.gz"])
+def test_file_whose_name_says_no_type_is_taken_for_csv(tmp_path: pathlib.Path, name: str) -> None:
+    (tmp_path / name).write_text("day;n\n2024-01-31;5\n")
+    text = infer(tmp_path / name)
+    assert DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"]).format.tag() == "csv"
+    assert "# The type is a guess" in text
+
+
 def test_line_of_units_is_a_part_of_the_header(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "lab.csv"
     path.write_text("time,speed\ns,m/s\n" + "1,0.5\n" * 3)
