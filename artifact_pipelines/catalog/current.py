@@ -227,10 +227,12 @@ def _replace_current(
     """End the current materialization and reject candidates older than the new one, or all if it has no ID yet."""
     rows = sa.update(materializations).where(*which)
     connection.execute(rows.where(_TABLE.is_current).values(is_current=False))
+    same = f"{SUPERSEDED} by the same content, which became current first"
+    reason = sa.case((_TABLE.version == version, same), else_=superseded_by(version))
     older = rows.where(IS_CANDIDATE)
     if materialization_id is not None:
         older = older.where(materialization_id > _ID)
-    connection.execute(older.values(publication=Publication.REJECTED, publication_reason=superseded_by(version)))
+    connection.execute(older.values(publication=Publication.REJECTED, publication_reason=reason))
 
 
 def _update(connection: sa.Connection, made: Materialization, **values: object) -> None:

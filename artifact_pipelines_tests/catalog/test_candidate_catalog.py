@@ -44,6 +44,14 @@ def test_candidate_has_a_version_number_and_is_not_current(catalog: Catalog) -> 
     assert [m.version for m in latest.values()] == [1]
 
 
+def test_older_candidate_of_the_same_content_is_superseded_by_it(catalog: Catalog) -> None:
+    propose(catalog, "a", run_id="first")
+    second = propose(catalog, "a", run_id="second")
+    catalog.candidates.publish(second)
+    reason = "superseded by the same content, which became current first"
+    assert states(catalog) == [(1, "published", None), (1, "rejected", reason)]
+
+
 def test_only_its_run_and_its_checks_find_a_candidate(catalog: Catalog) -> None:
     record(catalog, "a")
     made = propose(catalog, "b", run_id="mine")
