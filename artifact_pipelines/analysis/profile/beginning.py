@@ -57,6 +57,6 @@ class Beginning:
 def _place(group: Any) -> tuple[int, int]:
     """Return the first byte of a row group, and the one after its last."""
     chunks = [group.column(at) for at in range(group.num_columns)]
-    starts = [min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset))) for chunk in chunks]
+    starts = [chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks]
     ends = [start + chunk.total_compressed_size for start, chunk in zip(starts, chunks, strict=True)]
-    return min(starts), max(ends)
+    return min(starts, default=0), max(ends, default=0)
