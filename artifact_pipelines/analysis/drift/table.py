@@ -122,7 +122,7 @@ def shown_columns(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 def _statistic(row: Mapping[str, Any]) -> str:
     name = row["statistic"]
-    return f"{_SHORT.get(name, name)} {rounded(row['value'])}" if name else ""
+    return f"{_SHORT.get(name, name)} {rounded(round(row['value'], 3))}" if name else ""
 
 
 def _drifted_first(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
