@@ -2,7 +2,8 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -18,6 +19,8 @@ RETRY_SENSOR = "artifact_retries"
 PARTITION_TAG = "dagster/partition"
 _EVERY_S = 30
 """Each tick costs Dagster about 0.1 s of processor time, and what is repeated has failed before."""
+_LATELY = datetime.timedelta(days=1)
+_MOST_RUNS = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,17 +83,9 @@ class RetrySensor(dg.SensorDefinition):
     def _failed(self, instance: dg.DagsterInstance) -> Iterator[tuple[dg.RunRecord, Sequence[dg.AssetKey], Fault]]:
         """Yield each run that was the last for some assets and failed to make them, not for their data."""
         of_dataset = {key: each for each in self.repeated for key in each.step_of}
-        keys_of: dict[str, list[dg.AssetKey]] = collections.defaultdict(list)
-        for entry in (record.asset_entry for record in instance.get_asset_records(list(of_dataset))):
-            made = entry.last_materialization
-            if entry.last_run_id and (made is None or made.run_id != entry.last_run_id):
-                keys_of[entry.last_run_id].append(entry.asset_key)
-        for record in instance.get_run_records(dg.RunsFilter(run_ids=list(keys_of))) if keys_of else ():
+        for record, keys in [*_last_runs(instance, [*of_dataset]), *_runs_of_partitions(instance, {*of_dataset})]:
             run = record.dagster_run
-            keys = keys_of[run.run_id]
             dataset = of_dataset[keys[0]]
-            if run.status != dg.DagsterRunStatus.FAILURE:
-                continue
             if REQUEST_TAG in run.tags and not has_ingested(instance, run.run_id, dataset.ingesting):
                 continue  # the landing sensor repeats it
             faults = {} if fault_of(run.tags) else faults_of_steps(instance, run.run_id)
@@ -101,6 +96,45 @@ class RetrySensor(dg.SensorDefinition):
                 fault = Fault.LEFT_OUT  # such as the report of all results, if one of them fails
             if fault and missed:
                 yield record, missed, fault
+
+
+def _last_runs(
+    instance: dg.DagsterInstance, assets: Sequence[dg.AssetKey]
+) -> Iterator[tuple[dg.RunRecord, Sequence[dg.AssetKey]]]:
+    """Yield each failed run that was the last for some assets and has not made them; not those of partitions."""
+    keys_of: dict[str, list[dg.AssetKey]] = collections.defaultdict(list)
+    for entry in (record.asset_entry for record in instance.get_asset_records(assets)):
+        made = entry.last_materialization
+        if entry.last_run_id and (made is None or made.run_id != entry.last_run_id):
+            keys_of[entry.last_run_id].append(entry.asset_key)
+    for record in instance.get_run_records(dg.RunsFilter(run_ids=list(keys_of))) if keys_of else ():
+        run = record.dagster_run
+        if run.status == dg.DagsterRunStatus.FAILURE and PARTITION_TAG not in run.tags:
+            yield record, keys_of[run.run_id]
+
+
+def _runs_of_partitions(
+    instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]
+) -> Iterator[tuple[dg.RunRecord, Sequence[dg.AssetKey]]]:
+    """Yield each run of a partition that failed lately, with the assets that neither it nor a later run of it made."""
+    # Their age is looked at here: Dagster's filter refuses every time, for its own type of it is unknown when it runs.
+    since = datetime.datetime.now(datetime.UTC) - _LATELY
+    for record in instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=_MOST_RUNS):
+        run = record.dagster_run
+        partition = run.tags.get(PARTITION_TAG)
+        if partition is None or record.update_timestamp < since:
+            continue
+        others = instance.get_run_records(dg.RunsFilter(tags={PARTITION_TAG: partition}), limit=_MOST_RUNS)
+        later = [each.dagster_run for each in others if each.storage_id > record.storage_id]
+        done = {key for each in later for key in each.asset_selection or ()} | _made(instance, run.run_id)
+        if keys := [key for key in sorted(run.asset_selection or ()) if key in assets and key not in done]:
+            yield record, keys
+
+
+def _made(instance: dg.DagsterInstance, run_id: str) -> set[dg.AssetKey]:
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
+    records = instance.get_records_for_run(run_id, of_type=kind).records
+    return {record.asset_key for record in records if record.asset_key}
 
 
 def _request(record: dg.RunRecord, keys: Sequence[dg.AssetKey], retry: Retry) -> dg.RunRequest:

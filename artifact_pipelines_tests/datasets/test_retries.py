@@ -51,8 +51,8 @@ def instance() -> Iterator[dg.DagsterInstance]:
 class Crashing:
     """A project whose requested runs die on demand, as if their process was killed."""
 
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
-        self.project = Project(settings, instance)
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, **changes: Any) -> None:
+        self.project = Project(settings, instance, **changes)
         self.instance = instance
         self._resources = without_waiting(settings)
 
@@ -176,6 +176,24 @@ def test_sample_whose_run_died_is_requested_again(crashing: Crashing, clock: Clo
     assert request.asset_selection == [SAMPLE]
     assert crashing.project.settle()[0] == ["samples/few"]
     assert crashing.tick("artifact_retries")[0] == []
+
+
+def test_sample_of_a_partition_whose_run_died_is_requested_again_though_another_partition_was_made(
+    settings: Settings, instance: dg.DagsterInstance, clock: Clock
+) -> None:
+    crashing = Crashing(settings, instance, partitions="by_file", source="flights-{partition}.csv")
+    crashing.project.drop(CSV, "flights-a.csv")
+    crashing.project.settle()
+    crashing.die_on([SAMPLE], {"dagster/partition": "a"})
+    crashing.project.drop(CSV, "flights-b.csv")
+    crashing.project.settle()
+    clock.ahead_s = PAUSES_S[0]
+    [request], _ = crashing.tick("artifact_retries")
+    assert (request.asset_selection, request.partition_key) == ([SAMPLE], "a")
+    crashing.die_on([SAMPLE], {**request.tags, "dagster/partition": "a"})
+    assert "retry 2 of 3" in crashing.tick("artifact_retries")[1]
+    assert crashing.project.materialize("samples/few", partition="a").success
+    assert crashing.tick("artifact_retries") == ([], "Nothing waits for a retry.")
 
 
 def test_sample_is_given_up_after_the_last_retry(crashing: Crashing, clock: Clock) -> None:
