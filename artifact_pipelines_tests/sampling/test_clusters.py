@@ -10,6 +10,7 @@ from artifact_pipelines.core.exceptions import InvalidArgumentError
 from artifact_pipelines.sampling.designs.cluster import Cluster
 from artifact_pipelines.sampling.designs.two_stage import TwoStage
 from artifact_pipelines.sampling.drawing import draw
+from artifact_pipelines.sampling.engine.clusters import ClusterCounts
 from artifact_pipelines.sampling.fields import clusters
 from artifact_pipelines.sampling.interfaces import ISamplingDesign
 
@@ -123,3 +124,20 @@ def test_exact_probabilities_of_very_many_clusters_are_refused(monkeypatch: pyte
     monkeypatch.setattr(clusters, "LARGEST_POPULATION", 3)
     with pytest.raises(InvalidArgumentError, match="^cluster_probabilities must be `size` for 4 clusters"):
         drawn(TwoStage(cluster=["shop"], clusters=2, rows_per_cluster=1, cluster_probabilities="size_exactly"))
+
+
+@pytest.mark.parametrize("clusters_met", [1, 5, 3000])
+def test_rows_of_clusters_are_counted_whether_they_have_a_place_or_not(clusters_met: int) -> None:
+    """Many of 3,000 clusters share the first 16 bits of another one; 0 and the largest number are numbers as well."""
+    random = np.random.default_rng(1)
+    crowded = random.integers(0, 2**59, 3000, dtype=np.uint64)
+    names = np.append(crowded, np.array([2**63, 1, 0, 2**64 - 1], np.uint64))[-clusters_met:]
+    batches = [names[random.integers(0, clusters_met, 5000)] for _ in range(20)]
+    counts = ClusterCounts(17)
+    for batch in batches:
+        counts.add(counts.count(batch))
+    numbers, sizes = np.unique(np.concatenate(batches), return_counts=True)
+    found = counts.clusters()
+    assert found.numbers.tolist() == numbers.tolist()
+    assert found.sizes.tolist() == sizes.tolist()
+    assert counts.bound == (numbers[16] if clusters_met > 16 else 2**64 - 1)
