@@ -268,6 +268,21 @@ class NoHeaderError(SourceError):
 
 
 @dataclasses.dataclass(eq=False)
+class PaddedValuesError(SourceError):
+    """The names of a file's columns begin or end with spaces, as its values probably do."""
+
+    path: str
+    names: Sequence[str]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path} has spaces around its delimiters: its columns are {first_names(self.names)}. Set `trim: true` in "
+            "`format` of the dataset's YAML file if they are no part of names and values, or declare one of these columns "
+            "in `columns`."
+        )
+
+
+@dataclasses.dataclass(eq=False)
 class UnitsError(SourceError):
     """The line below the header of a file seems to be no row.
 

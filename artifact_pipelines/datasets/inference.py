@@ -14,6 +14,7 @@ import yaml
 from artifact_pipelines.core.exceptions import InvalidArgumentError, SourceError
 from artifact_pipelines.datasets.exceptions import (
     NoHeaderError,
+    PaddedValuesError,
     SeveralSheetsError,
     TitleError,
     UnitsError,
@@ -57,7 +58,7 @@ _MEANT = {
 """Forms of texts that a declaration reads as something else, with that declaration."""
 
 
-_FOUND = ("delimiter", "encoding", "sheet", "header", "skip_lines", "rows_at")
+_FOUND = ("delimiter", "encoding", "sheet", "header", "skip_lines", "rows_at", "trim")
 
 
 def infer_dataset(path: pathlib.Path) -> str:
@@ -143,6 +144,8 @@ def _option(error: SourceError) -> tuple[str, Any, str] | None:
             return "skip_lines", count, guess
         case UnitsError(place=place, line=line):
             return "header", 2, f"{place.capitalize()} {line} is taken for a part of the header, such as units"
+        case PaddedValuesError():
+            return "trim", True, "Spaces around the delimiters are taken for padding"
         case NoHeaderError():
             return "header", False, "The first line is taken for a row, because it begins with a value"
     return None

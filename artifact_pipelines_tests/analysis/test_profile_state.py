@@ -15,6 +15,7 @@ from artifact_pipelines.analysis.interfaces import Table
 from artifact_pipelines.analysis.kinds.profile import Profile
 from artifact_pipelines.analysis.profile.distinct import Collector, Limit
 from artifact_pipelines.analysis.profile.engine import Measure, profile_table
+from artifact_pipelines.analysis.profile.estimated import repeated
 from artifact_pipelines.analysis.profile.number_column import NumberColumn
 from artifact_pipelines.analysis.profile.reader import TableFile
 from artifact_pipelines.analysis.profile.row_sample import SAMPLE_ROWS, merge_samples
@@ -70,8 +71,8 @@ def test_partial_profiles_merge_in_any_grouping_to_the_same_statistics(path: pat
 def test_repeated_keys_and_rows_are_estimated(path: pathlib.Path) -> None:
     found = profile_table(path, ["key"])
     frame = pl.read_parquet(path)
-    assert found.repeated(found.keys) == pytest.approx(len(frame) - frame["key"].n_unique(), rel=0.02)
-    assert found.repeated(found.rows) == 0
+    assert repeated(found, found.keys) == pytest.approx(len(frame) - frame["key"].n_unique(), rel=0.02)
+    assert repeated(found, found.rows) == 0
 
 
 def test_repeated_keys_of_a_small_table_are_counted(tmp_path: pathlib.Path) -> None:

@@ -5,11 +5,17 @@ import pathlib
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import xlsxwriter
 
 from artifact_pipelines.core.exceptions import SourceError
-from artifact_pipelines.datasets.exceptions import MalformedRowError, NoHeaderError, SchemaMismatchError
+from artifact_pipelines.datasets.exceptions import (
+    MalformedRowError,
+    NoHeaderError,
+    PaddedValuesError,
+    SchemaMismatchError,
+)
 from artifact_pipelines.datasets.interfaces import RawFile
 from artifact_pipelines.datasets.reading.contract import Contract, OnSchemaChange, VersionBefore
 from artifact_pipelines.datasets.table_reader import open_table
@@ -233,3 +239,19 @@ def test_file_of_one_column_by_another_delimiter_is_refused_at_once(tmp_path: pa
     with pytest.raises(SchemaMismatchError, match=r"format\.delimiter"):
         read(tmp_path, "a;b\n1;2\n3;4\n", delimiter=",")
     assert read(tmp_path, "a;b\n1;2\n3;4\n", delimiter=",", columns={"a;b": "VARCHAR"}).num_rows == 2
+
+
+@pytest.mark.parametrize("text", ["a, b\n1, 2\n", "a ;b ;c\n1 ;2 ;3\n", "a | b | c\n1 | 2 | 3\n"])
+def test_spaces_around_delimiters_are_refused_until_they_are_declared(tmp_path: pathlib.Path, text: str) -> None:
+    with pytest.raises(PaddedValuesError, match="has spaces around its delimiters: its columns are 'a.*`trim: true`"):
+        read(tmp_path, text)
+    table = read(tmp_path, text, trim=True)
+    assert set(table.schema.types) == {pa.int64()}
+    assert table.schema.names == list("abc")[: len(table.schema.names)]
+    name = text.split("\n")[0].replace("|", ";").replace(",", ";").split(";")[1]
+    assert read(tmp_path, text, columns={name: "VARCHAR"}).num_rows == 1
+
+
+def test_delimiter_of_several_characters_is_refused(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(SchemaMismatchError, match="seems to have several characters, with '~' on both sides"):
+        read(tmp_path, "a~|~b~|~c\n1~|~2~|~3\n")

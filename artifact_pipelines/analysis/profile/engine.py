@@ -54,10 +54,6 @@ class TableProfile:
     partial: PartialProfile | None = None
     known_rows: int = 0
 
-    def repeated(self, distinct: Smallest | None) -> int | None:
-        """Return how many of the `rows` or `keys` repeat another one; an estimate unless they are all."""
-        return None if distinct is None else self.row_count - distinct.distinct_of(self.row_count)
-
 
 def profile_table(path: pathlib.Path, key: Sequence[str] = (), before: PartialProfile | None = None) -> TableProfile:
     """Measure every column of a Parquet file, and how often rows and keys repeat.

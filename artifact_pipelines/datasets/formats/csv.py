@@ -100,6 +100,9 @@ class CsvOptions(TextOptions):
     header: bool | Count = pydantic.Field(default=True, description="True, false, or the number of header lines.")
     skip_lines: Count = pydantic.Field(default=0, description="Lines before the header.")
     skip_last_lines: Count = pydantic.Field(default=0, description="Lines after the last row.")
+    trim: bool = pydantic.Field(
+        default=False, description="True: spaces on both sides of a value are padding; a value of spaces alone is null."
+    )
 
 
 class Csv(CsvOptions):
@@ -151,6 +154,7 @@ class Csv(CsvOptions):
             int(self.header),
             skip_lines,
             self.skip_last_lines,
+            self.trim,
         )
 
     def _found_delimiter(self, body: str, is_whole: bool, contract: Contract, label: str) -> str:

@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
-from artifact_pipelines.datasets.exceptions import NoHeaderError, SchemaMismatchError
+from artifact_pipelines.datasets.exceptions import NoHeaderError, PaddedValuesError, SchemaMismatchError
 from artifact_pipelines.datasets.reading.contract import Contract
 
 Examples = Callable[[int], Sequence[str]]
@@ -82,14 +82,28 @@ def check_header(names: Sequence[str], contract: Contract, label: str) -> None:
     raise NoHeaderError(label, names)
 
 
+def _check_around(names: Sequence[str], label: str) -> None:
+    """Refuse names between which the delimiter seems to be more than one character."""
+    before, after = {name[-1:] for name in names[:-1]}, {name[:1] for name in names[1:]}
+    if {" "} in (before, after):
+        raise PaddedValuesError(label, names)
+    if len(names) > 2 and before == after and len(before) == 1 and not "".join(before).isalnum():
+        [mark] = before
+        problem = f"the delimiter seems to have several characters, with {mark!r} on both sides, for its columns are"
+        shown = ", ".join(f"{name!r:.60}" for name in names[:MOST_EXAMPLES])
+        raise SchemaMismatchError(label, f"{problem} {shown}", "Export the file with a delimiter of one character")
+
+
 def check_split(names: Sequence[str], contract: Contract, label: str, examples: Examples) -> None:
     """Refuse a text file whose one column seems to be several, or whose header seems to be a title.
 
     Raises:
         SchemaMismatchError: The dataset does not know the column.
+        PaddedValuesError: Spaces stand around the delimiters of its header, and the dataset knows none of its columns.
     """
     if set(names) & set(contract.known_columns):
         return
+    _check_around(names, label)
     if len(names) == 2 and not names[1] and (values := examples(1)):
         problem = f"its header, {names[0]!r:.200}, names one column, and there is a second one with values, such as"
         remedy = "Set format.skip_lines in the dataset's YAML file if it is a title, or name the column"

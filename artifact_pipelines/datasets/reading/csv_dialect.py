@@ -24,6 +24,7 @@ class CsvDialect:
         header_lines: Lines with names of columns.
         skip_lines: Lines before them.
         skip_last_lines: Lines after the last row.
+        trim: True if spaces on both sides of a value are no part of it.
         has_escaped_null: True if `\N` is null, and its backslash an escape.
     """
 
@@ -35,6 +36,7 @@ class CsvDialect:
     header_lines: int = 1
     skip_lines: int = 0
     skip_last_lines: int = 0
+    trim: bool = False
     skips_blank_lines: bool = True
     has_escaped_null: bool = False
 

@@ -56,6 +56,7 @@ class CsvText:
         has_escaped_null = dialect.escape == NULL[0] and NULL in nulls
         self._path, self.label = path, label
         self._nulls = [text for text in nulls if not has_escaped_null or text != NULL]
+        self._nulls_of_split = [] if dialect.trim else self._nulls
         self._dialect = dataclasses.replace(dialect, has_escaped_null=has_escaped_null)
         self._is_checked = False
         first = next(self._whole_blocks(), None)
@@ -67,7 +68,7 @@ class CsvText:
         rows, below = list(itertools.islice(seen, count)), next(seen, None)
         if dialect.header_lines and below:
             self._refuse_ruler(below)
-        self.names = _names([values_of(row, dialect, label) for row in rows], dialect.header_lines > 0)
+        self.names = _names([self._values(row) for row in rows], dialect.header_lines > 0)
         if self.names[0].startswith(_SECOND_MARKS):
             problem = f"a second byte order mark stands before the header, {self.names[0]!r:.80}"
             raise MalformedRowError(
@@ -77,6 +78,10 @@ class CsvText:
         self._header = rows[0].data if dialect.header_lines == 1 and len(self.names) > 1 else None
         skips_blank_lines = len(self.names) > 1 or dialect.comment is not None
         self._dialect = dataclasses.replace(self._dialect, skips_blank_lines=skips_blank_lines)
+
+    def _values(self, row: Row) -> Sequence[str]:
+        values = values_of(row, self._dialect, self.label)
+        return [value.strip(" ") for value in values] if self._dialect.trim else values
 
     def _refuse_ruler(self, row: Row) -> None:
         """Refuse a file with a line of dashes below its header, as `sqlcmd` writes it."""
@@ -116,12 +121,18 @@ class CsvText:
         """
         if self._dialect.skips_blank_lines and block.data[:1] in b"\r\n" and not block.data.strip(b"\r\n"):
             return pl.DataFrame(schema=dict.fromkeys(names, pl.String))  # Arrow refuses a text without any row
-        kinds = {self.names.index(name): pl.Int64 if name in whole else pl.String for name in names}
-        quick = None if self._nulls else split_quickly(block, self._dialect, len(self.names), kinds)
+        may_be_numbers = () if self._dialect.trim else whole
+        kinds = {self.names.index(name): pl.Int64 if name in may_be_numbers else pl.String for name in names}
+        quick = None if self._nulls_of_split else split_quickly(block, self._dialect, len(self.names), kinds)
         found = self._split(block, [*kinds]) if quick is None else quick
         texts = found.rename(dict(zip(found.columns, names, strict=True)))
+        texts = texts.select(map(self._trimmed, texts.columns)) if self._dialect.trim else texts
         self._check_headers(block, texts)
         return texts
+
+    def _trimmed(self, name: str) -> pl.Expr:
+        text = pl.col(name).str.strip_chars(" ")
+        return pl.when(text.is_in(["", *self._nulls])).then(None).otherwise(text).alias(name)
 
     def _check_headers(self, block: Block, texts: pl.DataFrame) -> None:
         """Refuse a row that is the header once more, or has a byte order mark, as in files that were joined."""
@@ -167,9 +178,9 @@ class CsvText:
             pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.large_string()),
                 include_columns=[str(place) for place in places] or names[:1],
-                null_values=["", *self._nulls],
+                null_values=["", *self._nulls_of_split],
                 strings_can_be_null=True,
-                quoted_strings_can_be_null="" in self._nulls,
+                quoted_strings_can_be_null="" in self._nulls_of_split,
             ),
         )
 
@@ -178,7 +189,8 @@ class CsvText:
         block = next(self.blocks(), None)
         rows = itertools.islice(iterate_rows(block, self._dialect), _ROWS_SEEN) if block else ()
         values = [split_row(row.data, self._dialect, strict=False)[place : place + 1] for row in rows]
-        return [value[0] for value in values if value and value[0]]
+        shown = [value[0].strip(" ") if self._dialect.trim else value[0] for value in values if value]
+        return [value for value in shown if value]
 
     def without_malformed(self, block: Block) -> tuple[Block, Sequence[BadRow]]:
         """See `ITextRows`: malformed rows are blank in the block, so that lines keep their numbers.
