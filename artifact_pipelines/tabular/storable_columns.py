@@ -136,6 +136,9 @@ _REFUSED = (
         lambda kind: pyarrow.types.is_decimal(kind) and not 0 <= kind.scale <= kind.precision,
         "Cast it to a decimal with a scale between 0 and its precision.",
     ),
-    (_has_odd_zone, "Cast it to a time zone that polars knows, such as 'Asia/Kolkata', to a full hour such as '+02:00', or to UTC."),
+    (
+        _has_odd_zone,
+        "Cast it to a time zone that polars knows, such as 'Asia/Kolkata', to a full hour such as '+02:00', or to UTC.",
+    ),
     (lambda kind: pyarrow.types.is_map(kind) and pyarrow.types.is_nested(kind.key_type), _KEYS),
 )
