@@ -93,7 +93,8 @@ class TableDiff:
         }
         found = {heading: ", ".join(texts) for heading, texts in spelled.items() if texts}
         if self.rows_before is not None and self.rows_after is not None:
-            found["row count"] = f"{self.rows_before:,} -> {self.rows_after:,}"
+            is_same = self.rows_before == self.rows_after
+            found["row count"] = f"{self.rows_before:,} " + ("as before" if is_same else f"-> {self.rows_after:,}")
         return found | ({"rows": str(self.rows)} if self.rows else {})
 
 
