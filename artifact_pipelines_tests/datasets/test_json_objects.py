@@ -112,3 +112,9 @@ def test_value_beyond_the_limit_names_the_limit_and_the_option(tmp_path: pathlib
     with pytest.raises(SourceError, match="line 1: no value ends within 16 MiB .`limits.row_bytes`.*rows_at"):
         read(tmp_path, f'{{"a": [{rows}]}}', "json")
     assert len(read_at(tmp_path, f'{{"a": [{rows}]}}', "a")) == 17
+
+
+def test_object_of_too_many_levels_is_refused_by_line(tmp_path: pathlib.Path) -> None:
+    for levels in (101, 900, 5000):
+        with pytest.raises(MalformedRowError, match="line 1: (it has more than 100 levels|maximum recursion depth)"):
+            read(tmp_path, '{"a":' * levels + "1" + "}" * levels, "json")

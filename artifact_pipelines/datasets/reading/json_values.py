@@ -57,8 +57,12 @@ class JsonValues:
             yield self._next()
 
     def _check_no_wrapper(self, value: Mapping[str, Any]) -> None:
-        lists = sorted(_lists(value), key=lambda found: -found[1])
-        if (lists or _is_by_column(value)) and not set(self._known) & value.keys():
+        try:
+            lists = sorted(_lists(value), key=lambda found: -found[1])
+            may_wrap = bool(lists) or _is_by_column(value)
+        except RecursionError:
+            return  # a row of so many levels is refused anyway
+        if may_wrap and not set(self._known) & value.keys():
             raise WrappedRowsError(self._label, [place for place, _ in lists])
 
     def _items(self, is_inside: bool = False) -> Iterator[Value]:
