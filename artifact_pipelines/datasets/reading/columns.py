@@ -1,6 +1,7 @@
 """Holds the names of a file's columns to the dataset's contract."""
 
 import itertools
+import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -83,15 +84,19 @@ def check_header(names: Sequence[str], contract: Contract, label: str) -> None:
 
 
 def _check_around(names: Sequence[str], label: str) -> None:
-    """Refuse names between which the delimiter seems to be more than one character."""
+    """Refuse names that the delimiter, or another quote than the file's, seems to be a part of."""
     before, after = {name[-1:] for name in names[:-1]}, {name[:1] for name in names[1:]}
     if {" "} in (before, after):
         raise PaddedValuesError(label, names)
     if len(names) > 2 and before == after and len(before) == 1 and not "".join(before).isalnum():
         [mark] = before
-        problem = f"the delimiter seems to have several characters, with {mark!r} on both sides, for its columns are"
+        problem = f"the delimiter seems to have several characters, with {mark!r} on both sides"
+        remedy = "Export the file with a delimiter of one character"
+        if names[0].startswith(mark) and names[-1].endswith(mark):
+            problem = f"{mark!r} seems to enclose values"
+            remedy = f"Set format.quote to {json.dumps(mark)} in the dataset's YAML file, or declare one of these columns"
         shown = ", ".join(f"{name!r:.60}" for name in names[:MOST_EXAMPLES])
-        raise SchemaMismatchError(label, f"{problem} {shown}", "Export the file with a delimiter of one character")
+        raise SchemaMismatchError(label, f"{problem}, for its columns are {shown}", remedy)
 
 
 def check_split(names: Sequence[str], contract: Contract, label: str, examples: Examples) -> None:
