@@ -37,6 +37,8 @@ D = decimal.Decimal
         ("a , b\n 1 , x y \n2,  \n", {"trim": True}, "a b", [(1, "x y"), (2, None)]),
         ('a, b\n1, NA \n2,"  x"\n', {"trim": True, "null_values": ["NA"]}, "a b", [(1, None), (2, "x")]),
         ("a, b\n", {"trim": True, "columns": {"b": "BIGINT"}}, "a b", []),
+        ("a , *\n - , - \n1 , 2\n", {"trim": True, "null_values": ["-", ""]}, "a *", [(None, None), (1, 2)]),
+        ("a , b\n - , - \n1 , 2\n", {"trim": True}, "a b", [("-", "-"), ("1", "2")]),
         ('a,b\n1,""\n', {}, "a b", [(1, "")]),
         ('a,b\n1,""\n', {"null_values": [""]}, "a b", [(1, None)]),
         ("a,b\n31/01/2024,x\n", {"date_format": "%d/%m/%Y"}, "a b", [(datetime.date(2024, 1, 31), "x")]),

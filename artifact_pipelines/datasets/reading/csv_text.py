@@ -32,7 +32,7 @@ from artifact_pipelines.datasets.reading.raw_stream import IBytes, Utf8Stream, o
 
 _ROWS_SEEN = 20
 _JOINED = "Remove the line; if files were joined, drop each of them by itself"
-_RULER = re.compile(r" *:?[-=][-= ]*:? *")
+_RULER = re.compile(r":?[-=][-= ]*:?")
 _NO_RULER = (
     "Export the file without it; or set format.skip_lines and `header: false`, and `type: fixed` if spaces align the "
     "columns; or add the dashes to format.null_values if they are null"
@@ -85,7 +85,7 @@ class CsvText:
 
     def _refuse_ruler(self, row: Row) -> None:
         """Refuse a file with a line of dashes below its header, as `sqlcmd` writes it."""
-        values = split_row(row.data, self._dialect, strict=False)
+        values = [value.strip(" ") for value in split_row(row.data, self._dialect, strict=False)]
         if (
             all(map(_RULER.fullmatch, values))
             and max(map(len, values), default=0) > 2
@@ -126,13 +126,10 @@ class CsvText:
         quick = None if self._nulls_of_split else split_quickly(block, self._dialect, len(self.names), kinds)
         found = self._split(block, [*kinds]) if quick is None else quick
         texts = found.rename(dict(zip(found.columns, names, strict=True)))
-        texts = texts.select(map(self._trimmed, texts.columns)) if self._dialect.trim else texts
+        if self._dialect.trim:
+            texts = texts.select(pl.all().str.strip_chars(" ").replace([*{"", *self._nulls}], None))
         self._check_headers(block, texts)
         return texts
-
-    def _trimmed(self, name: str) -> pl.Expr:
-        text = pl.col(name).str.strip_chars(" ")
-        return pl.when(text.is_in(["", *self._nulls])).then(None).otherwise(text).alias(name)
 
     def _check_headers(self, block: Block, texts: pl.DataFrame) -> None:
         """Refuse a row that is the header once more, or has a byte order mark, as in files that were joined."""
