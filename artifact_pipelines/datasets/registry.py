@@ -42,7 +42,7 @@ _FOREIGN = {
     b"pk\x07\x08": "a part of a split zip archive",
 }
 """Beginnings, in lower case, of files that are no tables; a text reader would take some of them for one."""
-_TAGS = re.compile(rb"<[a-z][^<>]*>\s*<")  # `<ticker>,<per>` is a header
+_TAGS = re.compile(rb"<[a-z][^<>]*>(\s*\n\s*)?<")  # `<ticker>,<per>` is a header, also with a tab
 _JSON = re.compile(rb"\s*(\[\s*)?\{\s*\"")
 _TAR, _TAR_AT = b"ustar", 257
 FORMATS: Sequence[type[IFileFormat]] = (Csv, Tsv, Fixed, Ndjson, Json, Parquet, Arrow, Avro, Excel)

@@ -340,6 +340,13 @@ def test_other_first_row_of_texts_is_a_row(tmp_path: pathlib.Path, text: str, op
     assert outcome(tmp_path, text, **options).startswith("string: ['m")
 
 
+def test_numbers_above_numbers_are_a_row_though_texts_follow_in_a_later_block(tmp_path: pathlib.Path) -> None:
+    text = "street,postcode,house\n" + f"{'x' * 1000},10115,12\n" * 10_000 + "y,SW1A,12a\n"
+    table = read(tmp_path, text)
+    assert {str(kind) for kind in table.schema.types} == {"string"}
+    assert table.num_rows == 10_001
+
+
 @pytest.mark.parametrize(
     ("text", "file_type", "problem"),
     [
@@ -357,5 +364,7 @@ def test_file_of_another_kind_is_called_what_it_is(
         read(tmp_path, text, file_type)
 
 
-def test_tags_as_names_of_columns_are_names(tmp_path: pathlib.Path) -> None:
-    assert read(tmp_path, "<TICKER>,<PER>\nA,D\n").column_names == ["<TICKER>", "<PER>"]
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_tags_as_names_of_columns_are_names(tmp_path: pathlib.Path, delimiter: str) -> None:
+    table = read(tmp_path, f"<TICKER>{delimiter}<PER>\nA{delimiter}D\n")
+    assert table.column_names == ["<TICKER>", "<PER>"]

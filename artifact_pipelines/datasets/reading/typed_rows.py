@@ -175,7 +175,8 @@ def check_first_row(rows: "ITextRows[Block]", contract: Contract, spelling: Spel
         block, table, _ = _read(rows, each, rows.names, contract.leaves_out)
         if table.height <= _FEW_ROWS:
             return
-        below = {name: find_type(None, table[name][1:], spelling) for name in rows.names if table[name][0] is not None}
+        above = [name for name in rows.names if find_type(None, table[name][:1], spelling) == FoundText()]
+        below = {name: find_type(None, table[name][1:], spelling) for name in above}
         odd = [name for name, found in below.items() if found and found.type != TEXT]
         if len(odd) > 1:  # one may be chance
             [(line, text)] = rows.written(block, [0])
