@@ -259,6 +259,6 @@ def test_delimiter_of_several_characters_is_refused(tmp_path: pathlib.Path) -> N
 
 def test_another_quote_is_refused_until_it_is_declared(tmp_path: pathlib.Path) -> None:
     text = "'a','b','c'\n'1','2','3'\n"
-    with pytest.raises(SchemaMismatchError, match="\"'\" seems to enclose values.*Set format.quote to \"'\""):
+    with pytest.raises(SchemaMismatchError, match='"\'" seems to enclose values.*Set format.quote to "\'"'):
         read(tmp_path, text)
     assert read(tmp_path, text, type="csv", quote="'").to_pylist() == [{"a": 1, "b": 2, "c": 3}]

@@ -94,7 +94,9 @@ def _check_around(names: Sequence[str], label: str) -> None:
         remedy = "Export the file with a delimiter of one character"
         if names[0].startswith(mark) and names[-1].endswith(mark):
             problem = f"{mark!r} seems to enclose values"
-            remedy = f"Set format.quote to {json.dumps(mark)} in the dataset's YAML file, or declare one of these columns"
+            remedy = (
+                f"Set format.quote to {json.dumps(mark)} in the dataset's YAML file, or declare one of these columns"
+            )
         shown = ", ".join(f"{name!r:.60}" for name in names[:MOST_EXAMPLES])
         raise SchemaMismatchError(label, f"{problem}, for its columns are {shown}", remedy)
 
