@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from artifact_pipelines.core.exceptions import InvalidArgumentError, SourceError
+from artifact_pipelines.core.exceptions import InvalidArgumentError, SourceError, first_names
 from artifact_pipelines.datasets.exceptions import (
     NoHeaderError,
     PaddedValuesError,
@@ -58,7 +58,10 @@ _MEANT = {
 """Forms of texts that a declaration reads as something else, with that declaration."""
 
 
-_FOUND = ("delimiter", "encoding", "sheet", "header", "skip_lines", "rows_at", "trim")
+_NULLS = {".", "-", "--", "?", "na", "n/a", "#n/a", "nan", "nil", "none", "null", "missing", "\\n"}
+"""Words for null, in lower case, that are no units."""
+
+_FOUND = ("delimiter", "encoding", "sheet", "header", "skip_lines", "null_values", "rows_at", "trim")
 
 
 def infer_dataset(path: pathlib.Path) -> str:
@@ -134,14 +137,18 @@ def _option(error: SourceError) -> tuple[str, Any, str] | None:
             return "encoding", likely, f"The encoding {likely} is a guess: look at letters such as ä or é"
         case SeveralSheetsError(sheets=sheets):
             return "sheet", sheets[0], f"The sheet is the first of {', '.join(sheets)}"
-        case WrappedRowsError(places=[place, *_]):
-            return "rows_at", place, f"The rows are taken from {place!r}, the longest list of objects"
+        case WrappedRowsError(places=[place, *others]):
+            more = f"; others are {first_names(others)}" if others else ""
+            return "rows_at", place, f"The rows are taken from {place!r}, the longest list of objects{more}"
         case TitleError(first=first, count=count):
             guess = (
                 f"The header is taken to be line {count + 1}, below a title. If {first!r:.60} names the only column, "
                 "set a delimiter that the file does not have in place of skip_lines"
             )
             return "skip_lines", count, guess
+        case UnitsError(values=values) if {value.lower() for value in values} <= _NULLS:
+            nulls = sorted({*values})
+            return "null_values", nulls, f"Null is taken to be {first_names(nulls)}"
         case UnitsError(place=place, line=line):
             return "header", 2, f"{place.capitalize()} {line} is taken for a part of the header, such as units"
         case PaddedValuesError():
@@ -158,7 +165,7 @@ def _find(file: RawFile, file_format: IFileFormat) -> _Found:
             rows += batch.num_rows
             for each in seen:
                 each.add(batch.column(each.field.name))
-        given = file_format.model_dump(include={"sheet", "encoding", "header", "rows_at"}, exclude_unset=True)
+        given = file_format.model_dump(include={"sheet", "encoding", "header", "null_values", "rows_at"}, exclude_unset=True)
         return _Found(_format(file_format.chosen_for(file), {**table.read_as, **given}), seen, rows)
 
 

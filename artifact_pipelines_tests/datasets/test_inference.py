@@ -144,13 +144,26 @@ def test_line_of_units_is_a_part_of_the_header(tmp_path: pathlib.Path) -> None:
     assert "# Line 2 is taken for a part of the header, such as units." in text
 
 
+def test_words_for_null_above_numbers_are_no_units(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "lags.csv"
+    path.write_text("city,lag,change\nRome,NA,NaN\n" + "Oslo,1,0.5\n" * 3)
+    text = infer(path)
+    dataset = DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"])
+    assert (dataset.format.model_dump()["null_values"], list(dataset.columns)) == (
+        ["NA", "NaN"],
+        ["city", "lag", "change"],
+    )
+    assert "# Found on all 4 rows" in text
+    assert "# Null is taken to be 'NA', 'NaN'." in text
+
+
 def test_rows_of_an_object_are_taken_from_its_longest_list(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "answer.json"
     path.write_text('{"errors": [{"code": 1}], "data": {"items": [{"id": 1}, {"id": 2}]}}')
     text = infer(path)
     dataset = DatasetPipeline.model_validate(yaml.safe_load(text)["attributes"])
     assert (dataset.format.model_dump()["rows_at"], list(dataset.columns)) == ("data.items", ["id"])
-    assert "# The rows are taken from 'data.items', the longest list of objects." in text
+    assert "# The rows are taken from 'data.items', the longest list of objects; others are 'errors'." in text
 
 
 @pytest.mark.parametrize(
