@@ -123,6 +123,11 @@ def test_field_that_a_file_lacks_is_null_unless_nothing_may_change(tmp_path: pat
             pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int32())),
             "and map<string, date32",
         ),
+        (
+            "map<string, struct<a>: int64, b, c: int64>>",
+            pa.array([[("k", {"a>": 1})]], pa.map_(pa.string(), pa.struct({"a>": pa.int64()}))),
+            "'x' is map<string, struct<a>: int64>.*, and map<string, struct<a>: int64, b, c: int64>> in version 4",
+        ),
         ("list<item: duration[us]>", pa.array([[1]]), r"column 'x\[\]' is int64, and duration\[us\] in version 4"),
         ("struct<a: int64>", pa.array([{"A": 1}]), r"new fields 'x\.A' differ in case only"),
         ("struct<a: int64>", [{"a": [1]}], r"column 'x\.a' is list<item: int64>, and int64 in version 4"),

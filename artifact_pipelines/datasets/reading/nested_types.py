@@ -61,8 +61,8 @@ def arrow_type(name: str) -> pa.DataType | None:
         kinds = {field: arrow_type(each) for field, each in fields.items()}
         return None if None in kinds.values() else pa.struct(list(kinds.items()))
     if match := _MAP.fullmatch(name):
-        key, item = map(arrow_type, _parts(match[1]))
-        return pa.map_(key, item, keys_sorted=bool(match[2])) if key and item else None
+        both = [*map(arrow_type, _parts(match[1]))]  # more than both if names hold brackets
+        return pa.map_(*both, keys_sorted=bool(match[2])) if len(both) == 2 and None not in both else None
     if match := _ARRAY.fullmatch(name):
         kind = arrow_type(match[1])
         return None if kind is None else pa.list_(kind, int(match[2]))
