@@ -165,7 +165,9 @@ def _find(file: RawFile, file_format: IFileFormat) -> _Found:
             rows += batch.num_rows
             for each in seen:
                 each.add(batch.column(each.field.name))
-        given = file_format.model_dump(include={"sheet", "encoding", "header", "null_values", "rows_at"}, exclude_unset=True)
+        given = file_format.model_dump(
+            include={"sheet", "encoding", "header", "null_values", "rows_at"}, exclude_unset=True
+        )
         return _Found(_format(file_format.chosen_for(file), {**table.read_as, **given}), seen, rows)
 
 
