@@ -243,8 +243,8 @@ _ESCAPE = (
     "format.null_values, if it is null; or leave out format.escape, if it is a plain character"
 )
 _STRAY = (
-    "Double a quote inside a quoted value; or declare how the file writes it: format.escape (such as a backslash), "
-    "or format.quote '' if quotes are plain characters"
+    "Remove spaces outside of the quotes, and double a quote inside a quoted value; or declare how the file writes it: "
+    "format.escape (such as a backslash), or format.quote '' if quotes are plain characters"
 )
 
 
