@@ -109,6 +109,15 @@ def test_one_thread_or_another_order_of_versions_changes_nothing(tables: Sequenc
     assert repr(shown(back)) == repr(shown(shorter))
 
 
+def test_a_table_that_lost_its_last_rows_has_the_sample_of_all_its_rows(tmp_path: pathlib.Path) -> None:
+    whole, paths = pa.table({"x": np.arange(240_000)}), [tmp_path / "longer", tmp_path / "shorter"]
+    for path, rows in zip(paths, (240_000, 125_000), strict=True):
+        pq.write_table(whole.slice(0, rows), path, row_group_size=120_000)
+    found = profile_table(paths[1], (), again(profile_table(paths[0])))
+    assert found.known_rows == 120_000
+    assert found.sample.equals(profile_table(paths[1]).sample)
+
+
 def test_another_beginning_is_read(tables: Sequence[pathlib.Path], tmp_path: pathlib.Path) -> None:
     before = again(profile_table(tables[0], KEY))
     table = pq.read_table(tables[2])

@@ -66,7 +66,9 @@ def profile_table(path: pathlib.Path, key: Sequence[str] = (), before: PartialPr
         use_arrow_memory()
     else:
         use_system_memory()
-    measure, run = Measure(file.schema, key, file.metadata.num_rows), _Run.planned(file, key, before)
+    run = _Run.planned(file, key, before)
+    # A later table may have no more rows than those whose statistics are kept.
+    measure = Measure(file.schema, key, run.units[-1].start if run.keeps else file.metadata.num_rows)
     total = run.start.state if run.start else measure.nothing()
     measure.lower_limits(total)
     first_rows = total
@@ -122,12 +124,12 @@ class Measure:
         key: Positions of the columns of the key.
     """
 
-    def __init__(self, schema: pa.Schema, key: Sequence[str], row_count: int) -> None:
+    def __init__(self, schema: pa.Schema, key: Sequence[str], fewest_rows: int) -> None:
         self._schema = schema
         self.key = [schema.get_field_index(name) for name in key]
         self._limits = [Limit() for _ in schema]
         self._row_limit, self._key_limit = Limit(COMPARED_ROWS), Limit(COMPARED_ROWS)
-        self._sample_limit = sample_limit(len(schema), row_count)
+        self._sample_limit = sample_limit(len(schema), fewest_rows)
 
     def nothing(self) -> TableState:
         """Return the statistics of no rows."""
