@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from artifact_pipelines.charts.markdown import escaped
 from artifact_pipelines.core.check_results import CheckResult
 from artifact_pipelines.core.wording import counted
 from artifact_pipelines.sampling.drawn_design import DrawnDesign
@@ -17,6 +18,7 @@ _DEVIATIONS = 6
 _ROUNDING = 1e-9
 _MOST_STRATA = 50
 _MOST_NAMED = 10
+_TITLE_CHARACTERS = 80
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,9 +105,9 @@ def strata_table(strata: Sequence[Stratum]) -> str:
     shown = strata[:_MOST_STRATA]
     lines = ["| stratum | rows | planned | drawn |", "|---|--:|--:|--:|"]
     for each in shown:
-        name = each.title.replace("|", "\\|")
+        name = escaped(each.title[:_TITLE_CHARACTERS])
         planned = "" if each.planned is None else f"{each.planned:,}"
-        lines.append(f"| {name:.80} | {each.population_size:,} | {planned} | {each.drawn:,} |")
+        lines.append(f"| {name} | {each.population_size:,} | {planned} | {each.drawn:,} |")
     if len(strata) > len(shown):
         lines.append(f"\n{len(strata):,} strata, first {len(shown)} shown.")
     return "\n".join(lines)

@@ -71,4 +71,9 @@ def test_strata_are_shown_with_rows_planned_and_drawn() -> None:
         r"| a\|b | 1,000 | 40 | 40 |",
         "| null | 10 | 20 | 10 |",
     ]
+    odd = strata_table([Stratum("*a*\n_b_ `c` <i>", 5, 1, 1), Stratum("x" * 79 + "|", 5, 1, 1)])
+    assert odd.splitlines()[2:] == [
+        r"| \*a\* \_b\_ \`c\` \<i\> | 5 | 1 | 1 |",
+        rf"| {'x' * 79}\| | 5 | 1 | 1 |",
+    ]
     assert "60 strata, first 50 shown" in strata_table([Stratum(str(i), 1, 1, 1) for i in range(60)])

@@ -8,6 +8,7 @@ from artifact_pipelines.analysis.estimates.estimation import Estimates
 from artifact_pipelines.analysis.readable import plain_text, rounded
 from artifact_pipelines.charts.chart import Chart
 from artifact_pipelines.charts.kinds import Interval, intervals
+from artifact_pipelines.charts.markdown import escaped
 from artifact_pipelines.core.wording import counted
 
 MOST_ROWS = 200
@@ -105,7 +106,7 @@ def _name(row: Mapping[str, Any]) -> str:
 
 def _line(row: Mapping[str, Any]) -> str:
     numbers = [rounded(row[name]) for name in ("value", "lower", "upper", "standard_error", "design_effect")]
-    texts = [text[:80].replace("\\", "\\\\").replace("|", "\\|") for text in (_name(row), str(row["domain"]))]
+    texts = [escaped(text[:80]) for text in (_name(row), str(row["domain"]))]
     return "| " + " | ".join([*texts, *numbers, f"{row['rows']:,}"]) + " |"
 
 

@@ -33,7 +33,7 @@ def four_rows(**columns: Any) -> pl.DataFrame:
 
 @dg.asset(key=["shops", "table"])
 def table() -> pl.DataFrame:
-    return pl.DataFrame({"id": range(300), "region": ["north", "south", None] * 100, "sales": range(300)})
+    return pl.DataFrame({"id": range(300), "region": ["north", "*so*\nuth|", None] * 100, "sales": range(300)})
 
 
 def test_kind_estimates_from_a_stored_sample(settings: Settings) -> None:
@@ -51,11 +51,12 @@ def test_kind_estimates_from_a_stored_sample(settings: Settings) -> None:
         found = opened.load("shops/analyses/means", pa.Table)
     assert found.schema.field("lower").metadata[b"description"].startswith(b"Lower limit")
     shown = pl.DataFrame(pl.from_arrow(found))
-    assert shown["domain"].to_list() == ["all", "north", "south", "null"] * 2
-    assert shown["region"].to_list() == [None, "north", "south", None] * 2
+    assert shown["domain"].to_list() == ["all", "*so*\nuth|", "north", "null"] * 2
+    assert shown["region"].to_list() == [None, "*so*\nuth|", "north", None] * 2
     assert shown["value"].to_list()[4:] == pytest.approx([300, 100, 100, 100])
     page = str(event.materialization.metadata["artifact/answer"].value)
     assert "Estimates for 300 rows, from 90 of them" in page
+    assert r"| sales | \*so\* uth\| | " in page
     assert "stratified sampling, in each stratum simple random sampling without replacement" in page
 
 
