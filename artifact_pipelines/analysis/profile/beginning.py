@@ -12,7 +12,7 @@ from artifact_pipelines.analysis.profile.reader import TableFile
 from artifact_pipelines.analysis.profile.row_sample import sample_size
 from artifact_pipelines.storage.hashing import ContentHasher, digest_of
 
-_SHARE = 8
+_SHARE = 20
 """The statistics of the first rows are kept if they take less than this part of the bytes of these rows."""
 
 _NUMBER_BYTES = 8

@@ -50,7 +50,9 @@ def with_exact_numbers(texts: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.Ch
 
 
 def _is_library_text(text: str, value: float) -> bool:
-    """True if a text is how the library shows a number."""
+    """True if a text is how the library shows a number; it takes texts such as NaN for one, which no cell holds."""
+    if not math.isfinite(value):
+        return False
     try:
         number = float(text)
     except ValueError:
